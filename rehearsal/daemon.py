@@ -19,6 +19,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
+from rehearsal.aws import metrics
 from rehearsal.aws.answers import HELD
 from rehearsal.aws.control import Control
 from rehearsal.aws.neighbours import keep_master_secret
@@ -184,6 +185,7 @@ def _run(folder: Path, options: Options, ended: threading.Event, stack: ExitStac
     api.url = f"http://{HOST}:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     stack.callback(server.shutdown)
+    control.background("sample metrics", lambda: metrics.keep_sampling(control))
     _write_ready(folder, server.server_port)
     _log.info("ready at %s", api.url)
     _wait(options, ended)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rehearsal.servers import copies, health, replication, switchover
+from rehearsal.servers import copies, health, replication, switchover, vitals
 from rehearsal.servers.binaries import Binaries
 from rehearsal.servers.deployment import Maker
 from rehearsal.servers.ground import ServerError
@@ -65,6 +65,10 @@ class Fleet(Volumes):
         """
         with self._locked(resource_id) as (server,):
             server.limit_files(limit)
+
+    def vitals(self, resource_id: str) -> Mapping[str, float]:
+        """Return what CloudWatch shows of a running server; see `rehearsal.servers.vitals`."""
+        return vitals.read(self._server(resource_id))
 
     def forget_counters(self, resource_id: str, *, crash: bool) -> None:
         """Let a server count rows and transactions from 0 in every database.

@@ -43,6 +43,19 @@ class FakeFleet:
             Setting("DateStyle", "user", "Client", "STRING", "", "", "Form of dates"),
         ]
 
+    def vitals(self, resource_id: str) -> Mapping[str, float]:
+        if resource_id not in self.up:
+            raise ServerError("The server does not run.")
+        return {
+            "DatabaseConnections": 7,
+            "DBLoad": 2,
+            "OldestReplicationSlotLag": 4096,
+            "ReplicationSlotDiskUsage": 0,
+            "TransactionLogsDiskUsage": 1 << 24,
+            "MaximumUsedTransactionIDs": 12,
+            "VolumeBytesUsed": 1 << 20,
+        }
+
     def _note(self, what: str, volume: str) -> None:
         assert volume in self.volumes, f"{what}: unknown volume {volume}"
         self.calls.append((what, volume))

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,28 @@ def test_a_snapshot_is_restored_as_it_was(running: dict[str, Any]) -> None:
     assert night.sql("restored", count) == before != night.sql("orders", count)
     lab.fault("lose-cluster", "restored")
     night.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier="before")
+
+
+def test_cloudwatch_has_datapoints_of_the_servers(running: dict[str, Any]) -> None:
+    """The first are there soon after the lab is."""
+    now = datetime.now(UTC)
+    query = {
+        "Namespace": "AWS/RDS",
+        "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": "orders-1"}],
+        "StartTime": now - timedelta(hours=1),
+        "EndTime": now + timedelta(minutes=1),
+        "Period": 60,
+        "Statistics": ["Maximum"],
+    }
+    cloudwatch = client(running, "cloudwatch")
+
+    def latest(metric: str) -> list[float]:
+        found = cloudwatch.get_metric_statistics(MetricName=metric, **query)["Datapoints"]
+        return [each["Maximum"] for each in found]
+
+    until(lambda: latest("TransactionLogsDiskUsage"))
+    assert max(latest("TransactionLogsDiskUsage")) >= 1 << 24
+    assert latest("OldestReplicationSlotLag") == [-1]
 
 
 def test_parameters_are_those_of_the_server(running: dict[str, Any]) -> None:
