@@ -30,6 +30,7 @@ from runbook.base.context import RunContext
 from runbook.postgres import (
     connect,
     fence_sql,
+    identity,
     maintenance,
     objects,
     oids,
@@ -79,8 +80,13 @@ async def _attempt(
     return opened
 
 
-async def _instance(connection: SimulatedConnection) -> str:
-    return connection.instance()
+async def _signs(connection: SimulatedConnection, *, system: bool) -> identity.Signs:
+    major = connection.info.server_version // 10000
+    return identity.Signs(major, False, connection.instance(), "" if system else None)
+
+
+async def _no_identifier(_: SimulatedConnection) -> str:
+    return ""
 
 
 async def _fetch(connection: SimulatedConnection, kind: Any, name: str, params: Any = None) -> Any:
@@ -340,7 +346,8 @@ def _instead() -> list[tuple[Any, Any]]:
         (budget.of_process, lambda: _process().budget),
         (Clients, lambda *_: SimulatedClients(_process())),
         (connect._attempt, _attempt),
-        (connect._instance_identifier, _instance),
+        (identity.signs, _signs),
+        (identity.system_identifier, _no_identifier),
         (queries.fetch, _fetch),
         (queries.fetch_values, _fetch_values),
         (fenced.compare_databases, _compare),
