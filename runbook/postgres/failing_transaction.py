@@ -73,10 +73,11 @@ async def applied(connection: AsyncConnection, subscription: str) -> int:
     return await number(
         connection,
         "SELECT coalesce(max(o.remote_lsn - '0/0'), 0)::bigint "
-        "FROM pg_catalog.pg_subscription AS s "
-        "JOIN pg_catalog.pg_replication_origin_status AS o ON o.external_id = 'pg_' || s.oid "
-        "WHERE s.subname = %s AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database "
-        "WHERE datname = current_database())",
+        "FROM pg_catalog.pg_stat_subscription AS s "
+        "JOIN pg_catalog.pg_replication_origin_status AS o ON o.external_id = 'pg_' || s.subid "
+        # Whose tables are those of this database: the number itself may be read since 14 only.
+        "WHERE s.subname = %s AND s.subid IN "
+        "(SELECT srsubid FROM pg_catalog.pg_subscription_rel)",
         (subscription,),
     )
 

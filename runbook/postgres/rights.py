@@ -322,7 +322,7 @@ def _origins(place: Place) -> Iterator[Transaction]:
     user = quoted(place.user)
     yield [
         Try(
-            Statement(SQL("SELECT FROM pg_catalog.pg_replication_origin_status LIMIT 0")),
+            Statement(SQL("SELECT count(*) FROM pg_catalog.pg_replication_origin_status")),
             "see how far rows of other origins have come, which replication does not carry",
             f"GRANT SELECT ON pg_replication_origin_status TO {user}; "
             f"GRANT EXECUTE ON FUNCTION pg_show_replication_origin_status() TO {user};",

@@ -45,8 +45,8 @@ async def apply_said(context: RunContext, role: Role, database: str) -> Said:
     async with context.connect(role, database) as connection:
         origin = await one_value(
             connection,
-            "SELECT 'pg_' || oid FROM pg_catalog.pg_subscription WHERE subname = %s AND subdbid = "
-            "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+            "SELECT 'pg_' || subid FROM pg_catalog.pg_stat_subscription WHERE subname = %s "
+            "AND subid IN (SELECT srsubid FROM pg_catalog.pg_subscription_rel) LIMIT 1",
             (publication_name(context),),
         )
     if origin is None:

@@ -221,7 +221,8 @@ WITH relation AS (
         'publication', ARRAY[n.nspname, c.relname]::text[],
         format('published table %%I.%%I', n.nspname, c.relname), ARRAY[]::text[], ''
     FROM pg_catalog.pg_subscription_rel AS s
-    JOIN pg_catalog.pg_subscription AS u ON u.oid = s.srsubid
+    JOIN (SELECT DISTINCT subid, subname FROM pg_catalog.pg_stat_subscription) AS u
+        ON u.subid = s.srsubid
     JOIN pg_catalog.pg_class AS c ON c.oid = s.srrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE %(side)s = 'subscriber' AND u.subname = %(publication)s AND s.srsubstate = 'r'

@@ -62,6 +62,8 @@ WITH fleeting AS MATERIALIZED (
     SELECT 20, count(*), sum(xmin::text::bigint) FROM pg_catalog.pg_subscription_rel
     UNION ALL
     -- Of subscriptions only these columns are for everybody to read.
-    SELECT 21, count(*), sum(hashtext(format('%s %s', oid, subname))) FROM pg_catalog.pg_subscription
+    SELECT 21, count(*), sum(hashtext(format('%s %s', oid, subname)))  -- since 14
+    SELECT 21, count(*), sum(hashtext(format('%s %s', subdbid, subname)))  -- before 14
+    FROM pg_catalog.pg_subscription
 )
 SELECT string_agg(format('%s %s', rows, coalesce(ids, 0)), '; ' ORDER BY number) FROM part

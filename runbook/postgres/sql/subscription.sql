@@ -1,5 +1,6 @@
 -- The apply worker is the one row of a subscription that works on no single table and has no
--- leader; parallel apply and table synchronisation have rows of their own.
+-- leader; parallel apply and table synchronisation have rows of their own. The number of a
+-- subscription may be read since 14; the view shows it to everybody.
 SELECT
     s.subname AS name,
     s.subenabled AS enabled,
@@ -10,11 +11,17 @@ SELECT
     NULL::bigint AS apply_error_count,  -- before 15
     (
         SELECT count(*) FROM pg_catalog.pg_subscription_rel AS r
-        WHERE r.srsubid = s.oid AND r.srsubstate <> 'r'
+        WHERE r.srsubid IN (
+            SELECT n.subid FROM pg_catalog.pg_stat_subscription AS n WHERE n.subname = s.subname
+        )
+        AND r.srsubstate <> 'r'
     ) AS copying
 FROM pg_catalog.pg_subscription AS s
 LEFT JOIN pg_catalog.pg_stat_subscription AS w
-    ON w.subid = s.oid
+    ON w.subid = s.oid  -- since 14
+    ON w.subname = s.subname AND w.pid IN (  -- before 14
+        SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = s.subdbid  -- before 14
+    )  -- before 14
     AND w.pid IS NOT NULL
     AND w.relid IS NULL
     AND w.leader_pid IS NULL  -- since 16

@@ -18,7 +18,10 @@ SELECT
 FROM pg_catalog.pg_subscription AS s
 JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid
 LEFT JOIN pg_catalog.pg_stat_subscription AS w
-    ON w.subid = s.oid
+    ON w.subid = s.oid  -- since 14
+    ON w.subname = s.subname AND w.pid IN (  -- before 14
+        SELECT a.pid FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = s.subdbid  -- before 14
+    )  -- before 14
     AND w.pid IS NOT NULL
     AND w.relid IS NULL
     AND w.leader_pid IS NULL  -- since 16
