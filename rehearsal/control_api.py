@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import tomllib
 from collections.abc import Callable
@@ -111,9 +110,8 @@ class ControlApi:
             return False
 
     def _psql(self) -> str | None:
-        """Return the command of a psql that speaks to every server of the lab, if it has one."""
-        found = self._control.fleet.client("psql")
-        return shlex.join(found) if found else None
+        """Return the shell's command for a psql that speaks to every server, if there is one."""
+        return self._control.fleet.client("psql")
 
     @property
     def _sslmode(self) -> str:

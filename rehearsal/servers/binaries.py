@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -117,15 +118,16 @@ class Binaries:
             raise ServerError(f"PostgreSQL {version} is not on hand (there is: {known}).")
         return found
 
-    def client(self, name: str) -> list[str] | None:
-        """Return the command of a client program, of the newest version that has it, with TLS.
+    def client(self, name: str) -> str | None:
+        """Return the shell's command for a client program, of the newest version that has it.
 
-        Where none can have TLS it connects without, as far as it is let in.
+        It speaks TLS; where it cannot, it connects without, as far as it is let in.
         """
         for _, each in sorted(self._by_major.items(), reverse=True):
             if each.tool(name).exists():
                 needs = each.environment if each.speaks_tls else {"PGSSLMODE": "prefer"}
-                return ["env", *map("=".join, needs.items()), str(each.tool(name))]
+                words = [f"{key}={shlex.quote(value)}" for key, value in needs.items()]
+                return " ".join([*words, shlex.quote(str(each.tool(name)))])
         return None
 
     def prepare(self, ground: Ground) -> None:

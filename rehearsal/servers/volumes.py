@@ -78,8 +78,8 @@ class Volumes:
             return []
         return self._binaries.find(str(major)).settings()
 
-    def client(self, name: str) -> list[str] | None:
-        """Return the command of a client program, of the newest version that has it, with TLS."""
+    def client(self, name: str) -> str | None:
+        """Return the shell's command for a client program, of the newest version that has it."""
         return self._binaries.client(name)
 
     def create(

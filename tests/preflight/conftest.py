@@ -181,6 +181,8 @@ def site(lab: Lab, blue: Blue, monkeypatch: pytest.MonkeyPatch) -> Site:
     (cluster,) = lab.control.clusters
     cluster.port = blue.server.port or 0
     cluster.settings["DeletionProtection"] = False
+    # The server is reached without its endpoint, and so without TLS.
+    cluster.group.values["rds.force_ssl"] = "0"
     plan = Plan.model_validate(
         {
             "version": 1,

@@ -211,7 +211,8 @@ def zone_of(site: Site) -> str:
 
 
 def leads(host: str, ttl_s: int = 5) -> Held:
-    return lambda site, database: record_to(site, host, ttl_s)
+    """The record leads to a host; empty: to the cluster's own endpoint."""
+    return lambda site, database: record_to(site, host or site.lab.cluster()["Endpoint"], ttl_s)
 
 
 def session(user: str = "app_writer", name: str = "", begin: bool = False) -> Held:

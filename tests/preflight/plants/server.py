@@ -259,7 +259,7 @@ PLANTS: tuple[Planted, ...] = (
         plan=ROUTE53,
         says="elsewhere.example.com",
     ),
-    Planted(reachability.route53, WARN, RECORD, held=leads("127.0.0.1", 300), plan=ROUTE53),
+    Planted(reachability.route53, WARN, RECORD, held=leads("", 300), plan=ROUTE53),
     Planted(
         reachability.certificate,
         WARN,
