@@ -105,6 +105,7 @@ class Night:
             dbname=dbname,
             passfile=str(self.workspace.home / "lab" / "servers" / "pgpass"),
             application_name="tests",
+            sslmode="require",
         )
 
     def clusters(self) -> dict[str, int]:
