@@ -43,6 +43,10 @@ class DeploymentProbe:
         return "" if found is None else found.status
 
 
+LEAST_S = 0.1
+"""A shorter pause may be none to the clock."""
+
+
 class ClustersProbe:
     """Looks at the clusters and the deployment as often as the budget of calls lets it."""
 
@@ -61,6 +65,7 @@ class ClustersProbe:
         self.rest_s = spender.budget.rest_s(0.0, shown=True)
         if self._context.listing is not None and self.rest_s:
             # Something has called for it, and too much was asked lately.
+            self.rest_s = max(self.rest_s, LEAST_S)
             return None
         limits = self._context.plan.limits
         every_s = max(1.0, limits.poll_s if acting else limits.watch_every_s)
