@@ -126,7 +126,7 @@ async def test_marks_hold_over_a_lock_as_standby_and_its_promotion(pair: Pair) -
             return ground.password
 
         async def open_() -> AsyncConnection:
-            target = pair.target(16, user=ADMIN, port=server.port)
+            target = pair.target(16, user=ADMIN, port=server.port, may_recover=True)
             return await connect(target, password, "postgres", deadline_s=10)
 
         async def look() -> marks.ClusterMarks:

@@ -221,7 +221,11 @@ async def test_what_pg_hba_conf_keeps_out(pair: Pair) -> None:
         assert "rds.force_ssl" in words
 
 
-async def test_what_may_pass_is_waited_out_and_named(pair: Pair, database: str) -> None:
+async def test_what_may_pass_is_waited_out_and_named(
+    pair: Pair, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Names are to be resolved here.
+    monkeypatch.delenv("PGHOSTADDR")
     target = pair.target(16)
     said, words = await _waits(replace(target, port=free_port()))
     assert "it does not answer" in said

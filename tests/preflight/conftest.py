@@ -179,6 +179,8 @@ def site(lab: Lab, blue: Blue, monkeypatch: pytest.MonkeyPatch) -> Site:
     }.items():
         monkeypatch.setenv(name, value)
     (cluster,) = lab.control.clusters
+    # One that is sound has nothing that blue prime will lack.
+    cluster.endpoints.clear()
     cluster.port = blue.server.port or 0
     cluster.settings["DeletionProtection"] = False
     # The server is reached without its endpoint, and so without TLS.

@@ -165,7 +165,9 @@ def scaled(site: Site, database: str) -> Iterator[None]:
         "ResourceId": "cluster:orders",
         "ScalableDimension": "rds:cluster:ReadReplicaCount",
     }
-    client.register_scalable_target(**target, MinCapacity=1, MaxCapacity=4)
+    client.register_scalable_target(
+        **target, MinCapacity=1, MaxCapacity=4, RoleARN="arn:aws:iam::471147110815:role/scaling"
+    )
     yield
     client.deregister_scalable_target(**target)
 
