@@ -87,9 +87,7 @@ PLANTS: tuple[Planted, ...] = (
         cluster.not_copied,
         WARN,
         "arn:aws:iam::1:role/export",
-        aws=setting(
-            "AssociatedRoles", [{"RoleArn": "arn:aws:iam::1:role/export", "Status": "ACTIVE"}]
-        ),
+        aws=cluster_has(roles={"arn:aws:iam::1:role/export": "s3Export"}),
     ),
     Planted(cluster.auto_scaling, WARN, "orders", held=scaled),
     Planted(cluster.zero_etl, BLOCK, "to-lake", aws=integrated),
