@@ -39,7 +39,7 @@ DURATIONS: dict[str, float] = {
     "switchover-finish": 5,
     "delete-deployment": 60,
     # How long a server's certificate trails its names; not documented.
-    "certificate": 0,
+    "certificate": 60,
 }
 """Seconds at scale 1."""
 
