@@ -227,11 +227,11 @@ async def test_what_may_not_be_read_is_named_and_the_rest_is_compared(
         with pair.admin(major, database) as admin:
             admin.execute(
                 "CREATE TABLE plain (id int PRIMARY KEY); INSERT INTO plain VALUES (1);"
-                "CREATE TABLE secret (id int PRIMARY KEY); INSERT INTO secret VALUES (1);"
+                "CREATE TABLE hidden (id int PRIMARY KEY); INSERT INTO hidden VALUES (1);"
                 "CREATE SCHEMA closed; CREATE TABLE closed.t (id int PRIMARY KEY);"
             )
     with pair.admin(18, database) as admin:
-        admin.execute("ALTER TABLE secret ENABLE ROW LEVEL SECURITY")
+        admin.execute("ALTER TABLE hidden ENABLE ROW LEVEL SECURITY")
 
     def connector(major: int) -> Any:
         return lambda: connect(
@@ -241,8 +241,8 @@ async def test_what_may_not_be_read_is_named_and_the_rest_is_compared(
     found = await fenced.compare_databases(connector(18), connector(16), budget_s=60.0)
     assert {t.table: (t.how, t.same) for t in found.tables} == {
         "plain": (How.HASHED, True),
-        "secret": (How.UNREAD, None),
+        "hidden": (How.UNREAD, None),
         "t": (How.HASHED, True),
     }
     assert found.same is None
-    assert '"public"."secret" not compared: row-level security keeps rows' in found.words()
+    assert '"public"."hidden" not compared: row-level security keeps rows' in found.words()
