@@ -11,6 +11,7 @@ from typing import Any
 
 from rehearsal import hook
 from rehearsal.aws.control import Control
+from rehearsal.aws.identity_policies import User
 from rehearsal.faults.faults import KINDS, FaultError, Faults
 from rehearsal.lab import Options
 from rehearsal.servers.ports import HOST
@@ -60,6 +61,7 @@ class ControlApi:
             "fault": self._fault,
             "calls": self._calls,
             "answers": self._answers,
+            "user": self._user,
         }
 
     def __call__(self, method: str, name: str, body: dict[str, Any]) -> Answer:
@@ -71,6 +73,11 @@ class ControlApi:
             return 200, route(body)
         except (Refused, FaultError, WorkloadError) as refusal:
             return 409, {"error": str(refusal)}
+
+    def _user(self, body: dict[str, Any]) -> dict[str, Any]:
+        user = User(body["name"], body["policy"])
+        self._control.policies.put(body["access_key"], user)
+        return {}
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make AWS tools, libpq and blueprime mean this lab."""

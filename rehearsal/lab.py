@@ -224,6 +224,11 @@ def fault(kind: str, *arguments: str) -> dict[str, Any]:
     return _ask("fault", {"kind": kind, "arguments": list(arguments)})
 
 
+def make_user(name: str, access_key: str, policy: dict[str, object]) -> None:
+    """Hold what is signed with an access key against an IAM policy from now on."""
+    _ask("user", {"name": name, "access_key": access_key, "policy": policy})
+
+
 def calls() -> list[dict[str, Any]]:
     """Return every call that changed something and was performed, oldest first.
 

@@ -19,6 +19,7 @@ from rehearsal.aws.audit import Audit
 from rehearsal.aws.errors import RdsFault
 from rehearsal.aws.fault_orders import FaultOrders
 from rehearsal.aws.hosts import Hosts
+from rehearsal.aws.identity_policies import IdentityPolicies
 from rehearsal.aws.late_certificates import certificate_trail
 from rehearsal.aws.models import (
     Cluster,
@@ -59,6 +60,7 @@ class Control:
         self.events = events.EventLog()
         self.audit = Audit()
         self.answers = AnswerLog()
+        self.policies = IdentityPolicies(self.account)
         self.orders = FaultOrders()
         self.trail = StaleReads(self)
         self.clusters: list[Cluster] = []

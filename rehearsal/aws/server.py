@@ -55,7 +55,7 @@ class Application:
         read = read_request(request)
         if read is None:
             return self._answer(request, environ, start_response)
-        if refusal := read.refusal():
+        if refusal := read.refusal() or self._control.policies.refusal(read):
             return _respond(refusal, environ, start_response)
         return self._held(read, request, environ, start_response)
 

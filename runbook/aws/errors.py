@@ -162,7 +162,10 @@ def _advice(code: str) -> str:
     if code in THROTTLED:
         return "AWS asks for a slower pace: wait a minute and try again."
     if code in _DENIED:
-        return "Allow the action for this principal in IAM, then try again."
+        return (
+            "Allow the action for this principal in IAM (blueprime policy PLAN prints all that a "
+            "run needs), then try again."
+        )
     if "QuotaExceeded" in code or "LimitExceeded" in code:
         return "Raise the quota in Service Quotas, or remove what is no longer needed; try again."
     if "AlreadyExists" in code:

@@ -41,6 +41,8 @@ def test_a_night(
     night = workspace.last_line(
         *("rehearse", *NIGHT, "--track", track, "--order", order, "--databases", databases),
         *("--then", then),
+        # Under no more than the policy that `blueprime policy` prints.
+        "--iam",
     )
     assert night["result"] == result
     assert night["engine"]["from"].startswith("16.")

@@ -168,8 +168,10 @@ async def test_permissions_of_a_master_without_superuser(
                 emit_message=True,
                 unreadable_tables=1,
                 unreadable_names=["public.closed"],
-                unsettable_sequences=1,
+                unsettable_owners=["rdsadmin"],
+                unsettable_sequences=[1],
                 unsettable_schemas=["public"],
+                major=major,
             )
             await connection.execute(SQL("CREATE ROLE {} LOGIN").format(granted))
             roles = {role.name: role for role in await catalog.login_roles(connection)}
@@ -200,7 +202,7 @@ async def test_full_permissions_of_a_superuser(pair: Pair, opened: Open, databas
     assert found.superuser
     assert found.replication
     assert found.create_subscription
-    assert (found.unreadable_tables, found.unsettable_sequences) == (0, 0)
+    assert (found.unreadable_tables, found.unsettable_sequences) == (0, [])
 
 
 async def test_transactions_that_hold_things_up_are_seen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from runbook.aws import Aws
 from runbook.base.variants import name
 from runbook.failures import StepFailed
 from runbook.plan.discover import discover
+from runbook.plan.policy import policy
 from runbook.preflight import plans
 from runbook.run.session import Session
 from state.home import home, open_private
@@ -65,6 +67,8 @@ class Rehearsal:
     to_version: str
     postgres: tuple[str, ...]
     rights: str
+    iam: bool
+    """Whether the run signs its calls as a user who may do what the plan's policy allows."""
     keep: bool
     lab: str | None
     """What becomes of a lab that runs already: `use`, `replace`, or None: that is asked."""
@@ -103,6 +107,8 @@ def _rehearse(night: Rehearsal) -> int:
         with open_private(plan_file) as file:
             file.write(asyncio.run(_discovered(night)))
         _say(night, f"Wrote the plan: {plan_file}")
+        if night.iam:
+            _become_user(plan_file)
         if night.load:
             lab.traffic("start")
         if night.alone:
@@ -117,6 +123,13 @@ def _rehearse(night: Rehearsal) -> int:
             # A lab that has died meanwhile needs no stopping.
             with suppress(LabGone):
                 lab.stop()
+
+
+def _become_user(plan_file: Path) -> None:
+    """Sign every call from now on as a user of the lab who has the plan's policy, and no other."""
+    key = f"AKIA{secrets.token_hex(8).upper()}"
+    lab.make_user("on-call", key, policy(plans.load(plan_file)))
+    os.environ["AWS_ACCESS_KEY_ID"] = key
 
 
 def _begin_lab(night: Rehearsal) -> bool:

@@ -38,6 +38,7 @@ def _tracks(context: click.Context, option: click.Parameter, value: str) -> tupl
 )
 @options.order()
 @options.lab_options(pace=None)
+@click.option("--iam", is_flag=True, help="Under the IAM policy that `blueprime policy` prints.")
 @click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
 @click.option("--lab", type=click.Choice(["use", "replace"]), help="Of a lab that runs already.")
 @options.as_json("One JSON line an event, a summary last.")
