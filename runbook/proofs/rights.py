@@ -28,9 +28,16 @@ def parts(context: RunContext, role: Role) -> frozenset[Part]:
 
 
 async def prove(
-    context: RunContext, role: Role, of: Collection[Part], *, quiet: bool = False
+    context: RunContext,
+    role: Role,
+    of: Collection[Part],
+    *,
+    databases: Collection[str] | None = None,
+    quiet: bool = False,
 ) -> dict[str, Found]:
     """Do what the run will do in each database of a cluster, by database; nothing of it is left.
+
+    `databases`: those that it will do it in; None: in every one.
 
     `quiet`: nothing is made, so that no event trigger fires either. DDL on blue degrades a
     deployment's replication, and whether AWS looks before the commit is not documented
@@ -40,7 +47,7 @@ async def prove(
     """
     target = await context.target(role)
     first = context.plan.credentials.maintenance_database
-    names = await context.databases(role)
+    names = await context.databases(role) if databases is None else tuple(databases)
     slots = asyncio.Semaphore(_DATABASES_AT_ONCE)
 
     async def within(database: str) -> Found:

@@ -14,9 +14,10 @@ from tests.rehearsal_aws.conftest import ACCOUNT, Lab, refusal
 
 
 def test_an_action_outside_the_lab_is_an_aws_error(lab: Lab) -> None:
-    code, text, status = refusal(lab.client().reboot_db_cluster, DBClusterIdentifier="x")
+    call = lab.client().backtrack_db_cluster
+    code, text, status = refusal(call, DBClusterIdentifier="x", BacktrackTo="2026-01-01T00:00:00Z")
     assert (code, status) == ("InvalidAction", 400)
-    assert "RebootDBCluster" in text
+    assert "BacktrackDBCluster" in text
 
 
 def _signed_post(lab: Lab, **form: str) -> HTTPError:

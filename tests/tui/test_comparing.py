@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -13,6 +12,7 @@ from runbook.failures import StepFailed
 from runbook.postgres.connect import CannotConnect
 from runbook.preflight import plans
 from state.journal import Journal
+from tests.iam.plans import plan_of
 from tests.state.invented import start
 from tui.cli import comparing
 from tui.cli.exits import UNKNOWN
@@ -39,9 +39,7 @@ async def test_a_side_that_cannot_be_reached_is_unknown(
     async def broken(*_: object, **__: object) -> None:
         raise error
 
-    plan = SimpleNamespace(
-        cluster=SimpleNamespace(region="us-east-1"), limits=SimpleNamespace(connect_s=1.0)
-    )
+    plan = plan_of(limits={"connect_s": 1.0})
     monkeypatch.setattr(comparing.compare, "compare_live", broken)
     monkeypatch.setattr(plans, "of_run", lambda *_: plan)
     monkeypatch.setattr(comparing, "enter_lab", lambda run: None)

@@ -86,14 +86,15 @@ class Assess(Step):
         if self.protects:
             await self._can_publish(context)
         if self.to is not Role.OLD_BLUE:
-            publishes = frozenset({Part.PUBLISHER} if self.protects else ())
-            follows = frozenset({Part.SUBSCRIBER} if self.protects else ())
-            parts = {self.to: publishes, self.away: follows}
-            await require(context, watch, parts, now=f"{serves(self.away)} as before.")
-        if self.to is not Role.OLD_BLUE:
             captured = await captured_databases(context, self.away)
             await new_databases.refuse_or_name(
                 context, watch, ReplicationPair(self.away, self.to), captured
+            )
+            publishes = frozenset({Part.PUBLISHER} if self.protects else ())
+            follows = frozenset({Part.SUBSCRIBER} if self.protects else ())
+            parts = {self.to: publishes, self.away: follows}
+            await require(
+                context, watch, parts, now=f"{serves(self.away)} as before.", databases=captured
             )
             await refuse_unless_alike(
                 context,

@@ -19,7 +19,12 @@ FACT = "rights"
 
 
 async def require(
-    context: RunContext, watch: Watch, clusters: Mapping[Role, Collection[Part]], *, now: str
+    context: RunContext,
+    watch: Watch,
+    clusters: Mapping[Role, Collection[Part]],
+    *,
+    now: str,
+    databases: Collection[str] | None = None,
 ) -> None:
     """Do on each cluster what the run will do there as these parts, and roll it back.
 
@@ -27,7 +32,7 @@ async def require(
     """
     results = []
     for role, parts in clusters.items():
-        found = await rights.prove(context, role, parts)
+        found = await rights.prove(context, role, parts, databases=databases)
         results += list(results_of(role, found)) or [all_proved(context, role)]
     watch.evidence(
         "rights: " + "; ".join(result.text for result in results),
