@@ -69,11 +69,14 @@ async def clones(look: Survey) -> AsyncIterator[Result]:
     group = (await look.cluster()).clone_group_id
     # Blue among them; none where it shares its storage with nobody.
     shared = await look.context.rds.clone_group_size(group) if group else 0
+    # Green is a clone too, and is made before blue prime.
+    before = max(0, shared - 1) + (0 if await look.own_deployment_stands() else 1)
     subject = look.plan.cluster.identifier
-    if shared > _LAST_CHEAP_CLONE:
+    if before >= _LAST_CHEAP_CLONE:
         yield warn(
             subject,
-            f"{shared} clusters share its volume; blue prime would be a full copy.",
+            f"{shared} clusters share its volume, and green comes before blue prime, which would "
+            "be a full copy.",
             "Delete clones that are no longer used.",
         )
     else:
