@@ -77,7 +77,11 @@ def test_other_services_answer_as_moto_has_them(lab: Lab) -> None:
     secrets = lab.client("secretsmanager")
     secrets.create_secret(Name="master", SecretString="s")
     assert secrets.get_secret_value(SecretId="master")["SecretString"] == "s"
-    assert lab.client("cloudwatch").list_metrics()["Metrics"] == []
+    metrics = lab.client("cloudwatch")
+    metrics.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Orders", "Value": 1.0}])
+    assert [each["MetricName"] for each in metrics.list_metrics(Namespace="Shop")["Metrics"]] == [
+        "Orders"
+    ]
 
 
 def test_an_unknown_action_of_another_service_is_an_aws_error(lab: Lab) -> None:
