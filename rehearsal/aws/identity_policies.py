@@ -129,12 +129,12 @@ class IdentityPolicies:
 def _not_allowed(policy: Mapping[str, Any], action: str, resource: str) -> str:
     """Return why a policy does not allow an action on a resource, or nothing where it does.
 
-    A condition is never taken as held: what the lab's services ask of a caller has none.
+    Whether a condition holds the lab cannot tell: it allows nothing by one, and forbids by it.
     """
     effects = {
         statement["Effect"]
         for statement in _list(policy["Statement"])
-        if not statement.get("Condition")
+        if (statement["Effect"] == "Deny" or not statement.get("Condition"))
         and any(_matches(pattern, action, fold=True) for pattern in _list(statement["Action"]))
         and any(_matches(pattern, resource) for pattern in _list(statement["Resource"]))
     }

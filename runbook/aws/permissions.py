@@ -227,8 +227,3 @@ PERMISSIONS: tuple[Permission, ...] = (
         when=When.ROUTE53,
     ),
 )
-
-
-def why(action: str) -> str:
-    """Return what a run needs an action for; empty where it needs none such."""
-    return next((each.why for each in PERMISSIONS if each.action == action), "")

@@ -11,7 +11,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.postgres import catalog, rights
 from runbook.postgres.connect import CannotConnect, WrongServer
-from runbook.postgres.rights import Part, Proof, Refusal, Unproved
+from runbook.postgres.right_proof import BOTH, Part, Proof, Refusal, Unproved
 
 _DATABASES_AT_ONCE = 4
 
@@ -22,7 +22,7 @@ Found = list[Refusal | Unproved] | Exception
 def parts(context: RunContext, role: Role) -> frozenset[Part]:
     """Return what a cluster is to be in the run: the latter of the two after a rollback alone."""
     if context.plan.rollback.protect:
-        return rights.BOTH
+        return BOTH
     publishes = role.identity is Role.GREEN
     return frozenset({Part.PUBLISHER if publishes else Part.SUBSCRIBER})
 

@@ -20,7 +20,8 @@ from rehearsal.servers import rights as lab
 from runbook.postgres import fix_sql, rights
 from runbook.postgres.connect import connect
 from runbook.postgres.fix import Fix, FixKind
-from runbook.postgres.rights import PROOFS, Refusal, Unproved
+from runbook.postgres.right_proof import Refusal, Unproved
+from runbook.postgres.rights import PROOFS
 from tests.postgres.conftest import LIMIT_S, SECRET, Pair, master_password, two_servers
 
 NAME = "blueprime_t35t_proof"

@@ -87,6 +87,22 @@ def test_what_is_forbidden_outweighs_what_is_allowed() -> None:
     assert "with an explicit deny" in refused(document(), asked)
 
 
+@pytest.mark.parametrize(("effect", "told"), [("Allow", "because no"), ("Deny", "explicit deny")])
+def test_a_condition_allows_nothing_and_forbids(effect: str, told: str) -> None:
+    conditional = {
+        "Effect": effect,
+        "Action": "rds:ModifyDBCluster",
+        "Resource": "*",
+        "Condition": {"Null": {"aws:ResourceTag/team": "false"}},
+    }
+    allowed = {"Effect": "Allow", "Action": "rds:*", "Resource": "*"}
+    statements = [conditional] if effect == "Allow" else [allowed, conditional]
+    operation = SimpleNamespace(name="ModifyDBCluster")
+    named = {CLUSTER: "orders"}
+    asked = ApiRequest("rds", "query", operation, REGION, KEY, named, None, ())
+    assert told in refused({"Version": "2012-10-17", "Statement": statements}, asked)
+
+
 def test_other_keys_may_do_everything(lab: Lab) -> None:
     lab.control.policies.put(KEY, User("on-call", {"Version": "2012-10-17", "Statement": []}))
     assert lab.client().describe_db_clusters()["DBClusters"]

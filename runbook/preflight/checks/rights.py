@@ -11,7 +11,8 @@ from runbook.postgres import membership, preflight_queries
 from runbook.postgres.apply_rights import ApplyRights, apply_rights
 from runbook.postgres.fix import Fix, FixKind
 from runbook.postgres.preflight_queries import Unmaintained
-from runbook.postgres.rights import BOTH, Refusal, proofs_of
+from runbook.postgres.right_proof import BOTH, Refusal
+from runbook.postgres.rights import proofs_of
 from runbook.postgres.statement import quoted
 from runbook.preflight.check import check
 from runbook.preflight.result import Result, block, passed, unknown, warn

@@ -23,7 +23,7 @@ from runbook.base.step import Gate, Risk, Step, Watch, Wave
 from runbook.failures import Finding, Refused
 from runbook.ownership.slot_consumers import name_consumers
 from runbook.postgres import catalog, maintenance
-from runbook.postgres.rights import Part
+from runbook.postgres.right_proof import Part
 from runbook.procedure.steps.protect.blue_prime import read_only_wave
 from runbook.procedure.steps.protect.verify import require_slot, serves
 from runbook.procedure.steps.shared.application_logins import keep_logins

@@ -8,7 +8,7 @@ from runbook.base.context import RunContext
 from runbook.base.roles import Role
 from runbook.base.step import Watch
 from runbook.failures import Refused
-from runbook.postgres.rights import Part
+from runbook.postgres.right_proof import Part
 from runbook.preflight import Level
 from runbook.preflight.checks.rights import all_proved, results_of
 from runbook.procedure.steps.shared.checks import in_order, words
